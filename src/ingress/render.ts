@@ -15,7 +15,9 @@ export const closedPaths = ['/setup', '/signup/setup', '/api/signup/setup'] as c
 const main = (desired: DesiredIngress): Conf => {
   const { places, port, domain } = desired;
   return conf`# Made by skylab-stack: changes made here are overwritten.
-worker_processes 2;
+# Each worker remembers for itself where an upstream is. With one, whoever has seen a restarted container answer goes on
+# seeing it; with more, another worker may still look for it at its old address, and answer 502.
+worker_processes 1;
 pid ${places.scratch}/nginx.pid;
 error_log stderr warn;
 # A reload leaves clients' streams alone: the worker that has them stays until they end, at most so long.
