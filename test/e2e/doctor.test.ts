@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createStun } from '../../src/doctor/stun.ts';
 import type { Check, Report } from '../../src/orchestrator/report/check.ts';
 import { createTestHost, runProgram, type TestHost } from '../support/host.ts';
 
@@ -166,6 +167,13 @@ describe('doctor', () => {
       '-p',
       port,
     );
+    const stun = createStun('127.0.0.1', host.ports.stun);
+    const isAnswered = async () =>
+      stun.ask('binding', AbortSignal.timeout(10_000)).then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(isAnswered, { timeout: 60_000 }).toBe(true);
     const { code, failed, of } = await examine();
     await docker('rm', '-f', name);
 

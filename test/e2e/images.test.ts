@@ -218,7 +218,7 @@ describe('a registry that does not answer', () => {
     const second = await asking(hosts);
     silent.close();
 
-    for (const host of refusing) expect(base.answers.get(host)).toContain('refused');
+    expect([...base.answers.keys()].sort()).toEqual([...refusing].sort());
     for (const host of hosts) {
       expect(first.answers.get(host)).toBe(`no answer from ${host} within 1.5 s`);
       expect(second.answers.get(host)).toContain('a few minutes ago');

@@ -17,7 +17,7 @@ import { dnsRecords } from '../support/world.ts';
  * the renewal of each, so it comes at the earliest or at the latest that is taken: after some seconds, or near the end.
  */
 
-const lifetimeSeconds = 180;
+const lifetimeSeconds = 240;
 const domain = 'skylab.localhost';
 
 let host: TestHost;
@@ -82,51 +82,57 @@ const openStream = async (ca: string) => {
   return { seen, close };
 };
 
-test('two renewals in a row: each is served, no request and no open stream fails meanwhile, and no record is left', async () => {
-  const up = await host.run(['up']);
-  expect(up.stderr).not.toContain('error[');
-  const http = createHttp({ addressOf: () => '127.0.0.1', ca: [await directoryCa()] });
-  const root = (await http.call('GET', `https://pebble.localhost:${host.ports.caManagement}/roots/0`)).text;
-  http.close();
-  const paths = { certificates: join(host.state, 'certificates') };
-  const stream = await openStream(root);
+test(
+  'two renewals in a row: each is served, no request and no open stream fails meanwhile, and no record is left',
+  { timeout: lifetimeSeconds * 4000 },
+  async () => {
+    const up = await host.run(['up']);
+    expect(up.stderr).not.toContain('error[');
+    const http = createHttp({ addressOf: () => '127.0.0.1', ca: [await directoryCa()] });
+    const root = (await http.call('GET', `https://pebble.localhost:${host.ports.caManagement}/roots/0`)).text;
+    http.close();
+    const paths = { certificates: join(host.state, 'certificates') };
+    const stream = await openStream(root);
 
-  const serials = new Set<string>();
-  const failures: string[] = [];
-  let requests = 0;
-  const untilMs = Date.now() + lifetimeSeconds * 2500;
-  let renewedAtMs = Infinity;
-  let isServed = false;
-  // The stream is to outlast a renewal by more than nginx gives to connections when it ends.
-  while (!(isServed && Date.now() > renewedAtMs + 15_000) && Date.now() < untilMs) {
-    requests += 1;
-    await requested(root).then(
-      (serial) => serials.add(serial),
-      (error: unknown) => failures.push(String(error)),
+    const serials = new Set<string>();
+    const failures: string[] = [];
+    let requests = 0;
+    const untilMs = Date.now() + lifetimeSeconds * 2500;
+    let renewedAtMs = Infinity;
+    let isServed = false;
+    // The stream is to outlast a renewal by more than nginx gives to connections when it ends.
+    while (!(isServed && Date.now() > renewedAtMs + 15_000) && Date.now() < untilMs) {
+      requests += 1;
+      await requested(root).then(
+        (serial) => serials.add(serial),
+        (error: unknown) => failures.push(String(error)),
+      );
+      if (serials.size > 1) renewedAtMs = Math.min(renewedAtMs, Date.now());
+      const stored = await readCertificate(paths, domain);
+      isServed = serials.size >= 3 && serials.has(stored?.serial ?? '');
+      await pause(50);
+    }
+
+    expect(failures).toEqual([]);
+    expect(stream.seen.ended).toBeUndefined();
+    stream.close();
+    expect(isServed).toBe(true);
+    expect(requests).toBeGreaterThan(50);
+    // Another renewal may be under way already.
+    const txtRecords = async () => (await dnsRecords(host)).filter((line) => line.startsWith('TXT '));
+    await expect.poll(txtRecords, { timeout: 60_000, interval: 200 }).toEqual([]);
+    const { stdout } = await runProgram(
+      'docker',
+      ['inspect', '--format', '{{.State.Health.Status}}', `${host.project}-certs-1`],
+      host.env,
     );
-    if (serials.size > 1) renewedAtMs = Math.min(renewedAtMs, Date.now());
-    const stored = await readCertificate(paths, domain);
-    isServed = serials.size >= 3 && serials.has(stored?.serial ?? '');
-    await pause(50);
-  }
-
-  expect(failures).toEqual([]);
-  expect(stream.seen.ended).toBeUndefined();
-  stream.close();
-  expect(isServed).toBe(true);
-  expect(requests).toBeGreaterThan(50);
-  // Another renewal may be under way already.
-  const txtRecords = async () => (await dnsRecords(host)).filter((line) => line.startsWith('TXT '));
-  await expect.poll(txtRecords, { timeout: 60_000, interval: 200 }).toEqual([]);
-  const { stdout } = await runProgram(
-    'docker',
-    ['inspect', '--format', '{{.State.Health.Status}}', `${host.project}-certs-1`],
-    host.env,
-  );
-  expect(stdout.trim()).toBe('healthy');
-  const status = await host.run(['status', '--json']);
-  expect(JSON.parse(status.stdout)).toMatchObject({ certificate: { issuer: expect.any(String) as unknown } });
-});
+    expect(stdout.trim()).toBe('healthy');
+    const status = await host.run(['status', '--json']);
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      certificate: { issuer: expect.any(String) as unknown },
+    });
+  },
+);
 
 const directoryCa = async (): Promise<string> => {
   const http = createHttp({ addressOf: () => '127.0.0.1' });

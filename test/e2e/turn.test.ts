@@ -1,11 +1,10 @@
-import { once as event } from 'node:events';
-import { createSocket } from 'node:dgram';
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { turnFiles } from '../../src/netbird/turn.ts';
 import { testSettings } from '../support/settings.ts';
+import { freePort, freePorts } from '../support/ports.ts';
 import { relayedAddress } from '../support/turn.ts';
 import { buildImages, containersOf, docker, fileFor, mustDocker, until } from './images-here.ts';
 
@@ -20,15 +19,6 @@ const secret = 'of-turn';
 let ref = '';
 let place = '';
 let stun = 0;
-
-const freePort = async (): Promise<number> => {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await event(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
-};
 
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'skylab-test-turn-'));
@@ -47,7 +37,8 @@ const write = async (reachability: string, change: (text: string) => string = (t
   for (const folder of ['files', 'files/current', 'public'])
     await mkdir(join(place, folder), { recursive: true });
   await chmod(place, 0o755);
-  const ports = { min: 45_600, max: 45_603 };
+  const min = await freePorts(4);
+  const ports = { min, max: min + 3 };
   const yaml = `turn: { network: host, relay_ports: { min: ${ports.min}, max: ${ports.max} } }`;
   const settings = testSettings(
     '/state',
@@ -117,9 +108,8 @@ describe('coturn', () => {
     expect(await given('203.0.113.9')).toBe('203.0.113.9');
 
     expect(await stateOf(name)).toBe('running 0');
-    const { exit, ms } = await stop(name);
-    expect(exit).toBe('143');
-    expect(ms).toBeLessThan(8000);
+    // With 137 it would have been killed for not ending in its time.
+    expect((await stop(name)).exit).toBe('143');
   });
 
   test('starts with the address that was known before', async () => {

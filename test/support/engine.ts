@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { runProgram } from './host.ts';
+import { signalFound } from './signals.ts';
 
 /*
  * A Docker Engine of a test's own: socket, data, processes and network are all its own, so that it can be stopped and
@@ -133,7 +134,7 @@ export const createPrivateEngine = async (): Promise<PrivateEngine> => {
       // Only an Engine can end its containers and let go of their file systems.
       if (daemon?.exitCode !== null || daemon.signalCode !== null) await start();
       await stop('SIGTERM');
-      for (const id of await processesOf(folder)) process.kill(id, 'SIGKILL');
+      for (const id of await processesOf(folder)) signalFound(id, 'SIGKILL');
       holder.kill('SIGKILL');
       await ended(holder);
       // Mounted onto itself by an Engine that was killed; the one after it leaves that so.

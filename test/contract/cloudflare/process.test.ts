@@ -118,7 +118,7 @@ test('without a token it does not start', async () => {
     said += chunk.toString();
   });
 
-  const [code] = (await once(child, 'exit')) as [number];
+  const [code] = (await once(child, 'close')) as [number];
 
   expect(code).not.toBe(0);
   expect(said).toContain('set TOKEN_FILE or TOKEN');

@@ -44,9 +44,10 @@ const through = async (
     world.authority.nowMs = () => Date.now() - 70 * dayMs;
     await world.order(wishes('old'));
     world.authority.nowMs = () => Date.now();
-    for (let number = 1; ; number += 1) {
-      expect(number).toBeLessThan(60);
-      const wanted = wishes(`run-${number}`);
+    let number = 1;
+    for (let run = 1; ; run += 1) {
+      expect(run).toBeLessThan(60);
+      const wanted = wishes(`run-${run}`);
       await cp(join(world.folder, 'old'), wanted.certificates, { recursive: true, verbatimSymlinks: true });
       const before = await readCertificate(wanted, zoneName);
       expect(before?.version).toBe('versions/1');
@@ -75,7 +76,9 @@ const through = async (
       // What a lost answer or a failed removal left is gone when the next run has looked.
       await world.work(wanted);
       expect(world.txtNames()).toEqual([]);
-      if (!isMet) return number - 1;
+      // A run that a slow machine ended before the fault was met has shown nothing about this number.
+      if (!isMet && error === undefined) return number - 1;
+      if (isMet) number += 1;
     }
   } finally {
     clear();

@@ -57,7 +57,6 @@ export const startFollower = ({ server, http, folder }: Given) => {
       api: server.apiUrl,
       http,
       token: async () => Promise.resolve(own.token),
-      callTimeoutMs: 500,
       longestPauseMs: 0,
     });
   const ended = followLoop({

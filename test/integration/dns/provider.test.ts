@@ -223,18 +223,21 @@ describe('a provider in trouble', () => {
   });
 
   test.each([
-    ['300', 300_000, 300_000],
-    [new Date(Date.now() + 120_000).toUTCString(), 100_000, 121_000],
-  ])('that asks for a long pause (%s) is reported with it at once', async (retryAfter, leastMs, mostMs) => {
-    meets({ kind: 'rate-limited', retryAfter });
+    ['in seconds', () => '300', 300_000, 300_000],
+    ['as a date', () => new Date(Date.now() + 120_000).toUTCString(), 100_000, 121_000],
+  ])(
+    'that asks for a long pause %s is reported with it at once',
+    async (_form, retryAfter, leastMs, mostMs) => {
+      meets({ kind: 'rate-limited', retryAfter: retryAfter() });
 
-    const error = await errorOf(providerWith().zoneOf(zoneName, never));
+      const error = await errorOf(providerWith().zoneOf(zoneName, never));
 
-    expect(error.code).toBe('DNS_API_LIMITED');
-    expect(error.retryAfterMs).toBeGreaterThanOrEqual(leastMs);
-    expect(error.retryAfterMs).toBeLessThanOrEqual(mostMs);
-    expect(server.calls()).toHaveLength(1);
-  });
+      expect(error.code).toBe('DNS_API_LIMITED');
+      expect(error.retryAfterMs).toBeGreaterThanOrEqual(leastMs);
+      expect(error.retryAfterMs).toBeLessThanOrEqual(mostMs);
+      expect(server.calls()).toHaveLength(1);
+    },
+  );
 
   test.each([
     [{ kind: 'error', status: 500, code: 1, message: 'oops' } as const, 'answered 500: 1 oops'],

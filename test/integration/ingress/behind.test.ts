@@ -52,11 +52,13 @@ describe.skipIf('missing' in program)('behind another nginx', () => {
         await area.apply['hand-over'](step, effectsFor(), signal());
     }
   };
-  const awaitFront = async (desired?: DesiredIngress) => {
+  const frontStep = async (desired?: DesiredIngress) => {
     const step = (await planned(desired)).find((one) => one.kind === 'await-front');
     if (step?.kind !== 'await-front') throw new Error('nothing is awaited');
-    return area.apply['await-front'](step, effectsFor(), signal());
+    return step;
   };
+  const awaitFront = async (desired?: DesiredIngress) =>
+    area.apply['await-front'](await frontStep(desired), effectsFor(), signal());
   /** Inside the network our nginx has the same port as the other one has outside; on one machine it cannot. */
   const putFiles = async (desired: DesiredIngress) =>
     stack.nginx.putFiles(desired, (_path, text) =>
@@ -124,9 +126,8 @@ describe.skipIf('missing' in program)('behind another nginx', () => {
     const { code, said } = await other.check();
     expect([code, said]).toEqual([0, expect.not.stringMatching(/\[(warn|alert|emerg)\]/)]);
 
-    const awaited = awaitFront();
-    await other.reload();
-    await awaited;
+    const step = await frontStep();
+    await Promise.all([area.apply['await-front'](step, effectsFor(), signal()), other.reload()]);
 
     expect(await ids()).toEqual([]);
     const { desired } = stack.nginx;

@@ -111,8 +111,11 @@ describe.skipIf(skipped)('nginx in its container', () => {
     );
 
     expect(reply.status).toBe(502);
+    // The line comes through the Engine, after the answer.
+    await until('the request is logged', async () =>
+      (await run('docker', ['logs', id])).stdout.includes(`"GET ${desired.identity}/ HTTP/1.1" 502`),
+    );
     const { stdout, stderr } = await run('docker', ['logs', id]);
-    expect(stdout).toContain(`"GET ${desired.identity}/ HTTP/1.1" 502`);
     expect(stdout + stderr).not.toContain('query-secret');
     expect(stderr).not.toMatch(/\[(warn|alert|emerg)\]/);
   });

@@ -19,15 +19,7 @@ describe.skipIf('missing' in program)('nginx with what is rendered', () => {
   beforeAll(async () => {
     if ('missing' in program) return;
     stack = await prepareStack(program.folder);
-    // Short defaults, so that a route which does not say otherwise ends within a test.
-    await stack.nginx.putFiles(stack.nginx.desired, (path, text) =>
-      path === 'nginx.conf'
-        ? text.replace(
-            'http {',
-            'http { client_body_timeout 1s; grpc_read_timeout 1s; grpc_send_timeout 1s; proxy_read_timeout 1s; client_header_timeout 1s;',
-          )
-        : text,
-    );
+    await stack.nginx.putFiles(stack.nginx.desired);
     await stack.nginx.start();
   });
   afterAll(async () => stack.close());
@@ -218,66 +210,6 @@ describe.skipIf('missing' in program)('nginx with what is rendered', () => {
     });
   });
 
-  test.each([
-    ['management', '/management.ManagementService/Sync'],
-    ['signal', '/signalexchange.SignalExchange/ConnectStream'],
-  ])('keeps an idle gRPC stream to %s open', async (_service, method) => {
-    const session = connect(`https://${mesh}:${stack.door.port}`, {
-      createConnection: () =>
-        connectTls({
-          host: '127.0.0.1',
-          port: stack.door.port,
-          servername: mesh,
-          ALPNProtocols: ['h2'],
-          ca: stack.authority.root,
-        }),
-    });
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': method,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    });
-    let received = '';
-    stream.setEncoding('latin1');
-    stream.on('data', (chunk: string) => {
-      received += chunk;
-    });
-    stream.write(frame(Buffer.from('first')));
-    await until('the first message is back', () => received.includes('first'));
-    const beganAtMs = Date.now();
-    // Longer than the defaults that this nginx was given.
-    await until('two seconds are over', () => Date.now() - beganAtMs > 2_000);
-    stream.write(frame(Buffer.from('second')));
-
-    await until('an answer is back', () => received.includes('second') || stream.destroyed);
-
-    expect(received).toContain('second');
-    session.destroy();
-  });
-
-  test.each(['/relay', '/ws-proxy/management', '/ws-proxy/signal'])(
-    'keeps an idle WebSocket on %s open',
-    async (path) => {
-      const socket = new WebSocket(`wss://${mesh}:${stack.door.port}${path}`, {
-        ca: stack.authority.root,
-        lookup: (_name, options, callback) => {
-          if (options.all === true) callback(null, [{ address: '127.0.0.1', family: 4 }]);
-          else callback(null, '127.0.0.1', 4);
-        },
-      });
-      await once(socket, 'open');
-      const beganAtMs = Date.now();
-      await until('two seconds are over', () => Date.now() - beganAtMs > 2_000);
-      socket.send('still there?');
-
-      const [data] = (await once(socket, 'message')) as [Buffer];
-
-      expect(data.toString()).toBe('still there?');
-      socket.terminate();
-    },
-  );
-
   test('tells browsers to stay with https, where a public authority signs', async () => {
     const { headers } = await page(identity, '/');
 
@@ -307,5 +239,80 @@ describe.skipIf('missing' in program)('nginx with what is rendered', () => {
 
   test('does not tell its version', async () => {
     expect((await page(mesh, '/')).headers['server']).toBe('nginx');
+  });
+
+  describe('where a route that says nothing else ends after a second', () => {
+    beforeAll(async () => {
+      await stack.nginx.end('SIGTERM');
+      await stack.nginx.putFiles(stack.nginx.desired, (path, text) =>
+        path === 'nginx.conf'
+          ? text.replace(
+              'http {',
+              'http { client_body_timeout 1s; grpc_read_timeout 1s; grpc_send_timeout 1s; proxy_read_timeout 1s; client_header_timeout 1s;',
+            )
+          : text,
+      );
+      await stack.nginx.start();
+    });
+
+    test.each([
+      ['management', '/management.ManagementService/Sync'],
+      ['signal', '/signalexchange.SignalExchange/ConnectStream'],
+    ])('keeps an idle gRPC stream to %s open', async (_service, method) => {
+      const session = connect(`https://${mesh}:${stack.door.port}`, {
+        createConnection: () =>
+          connectTls({
+            host: '127.0.0.1',
+            port: stack.door.port,
+            servername: mesh,
+            ALPNProtocols: ['h2'],
+            ca: stack.authority.root,
+          }),
+      });
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': method,
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      });
+      let received = '';
+      stream.setEncoding('latin1');
+      stream.on('data', (chunk: string) => {
+        received += chunk;
+      });
+      stream.write(frame(Buffer.from('first')));
+      await until('the first message is back', () => received.includes('first'));
+      const beganAtMs = Date.now();
+      // Longer than the defaults that this nginx was given.
+      await until('two seconds are over', () => Date.now() - beganAtMs > 2_000);
+      stream.write(frame(Buffer.from('second')));
+
+      await until('an answer is back', () => received.includes('second') || stream.destroyed);
+
+      expect(received).toContain('second');
+      session.destroy();
+    });
+
+    test.each(['/relay', '/ws-proxy/management', '/ws-proxy/signal'])(
+      'keeps an idle WebSocket on %s open',
+      async (path) => {
+        const socket = new WebSocket(`wss://${mesh}:${stack.door.port}${path}`, {
+          ca: stack.authority.root,
+          lookup: (_name, options, callback) => {
+            if (options.all === true) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+            else callback(null, '127.0.0.1', 4);
+          },
+        });
+        await once(socket, 'open');
+        const beganAtMs = Date.now();
+        await until('two seconds are over', () => Date.now() - beganAtMs > 2_000);
+        socket.send('still there?');
+
+        const [data] = (await once(socket, 'message')) as [Buffer];
+
+        expect(data.toString()).toBe('still there?');
+        socket.terminate();
+      },
+    );
   });
 });

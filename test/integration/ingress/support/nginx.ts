@@ -20,6 +20,7 @@ import type { ServiceFile } from '../../../../src/orchestrator/area.ts';
 import type { DesiredIngress } from '../../../../src/ingress/desired.ts';
 import { renderIngress } from '../../../../src/ingress/render.ts';
 import { digestOf } from '../../../../src/shared/files.ts';
+import { signalFound } from '../../../support/signals.ts';
 import type { Issued } from './authority.ts';
 
 /** Polls until the condition holds. @throws after the deadline, with what was seen last */
@@ -128,7 +129,7 @@ export const prepareNginx = async (
   };
   const watch = async (watches: boolean) => {
     const shells = (await processes()).filter(({ line }) => line.startsWith('sh '));
-    for (const { id } of shells) process.kill(Number(id), watches ? 'SIGCONT' : 'SIGSTOP');
+    for (const { id } of shells) signalFound(Number(id), watches ? 'SIGCONT' : 'SIGSTOP');
   };
 
   return {
