@@ -2,7 +2,7 @@ import type { Area } from '../orchestrator/area.ts';
 import type { Effects } from '../orchestrator/effects.ts';
 import type { SecretStore } from '../settings/secret-store.ts';
 import type { Settings } from '../settings/settings.ts';
-import { sleep } from '../shared/clock.ts';
+import { monotonicMs, sleep } from '../shared/clock.ts';
 import { StackError } from '../shared/errors.ts';
 import { desiredMesh, peopleGroup, type DesiredMesh } from './desired.ts';
 import type { MeshAuth, NetBird } from './netbird.ts';
@@ -20,6 +20,8 @@ interface Ports {
 }
 
 const pollMs = 200;
+/** The end of the step's time is for saying what was seen last. */
+const sayingMs = 10_000;
 
 const gone = (what: string): StackError =>
   new StackError('MESH_REFUSED', `NetBird does not show ${what} any more`, { hint: 'run npm run up again' });
@@ -44,6 +46,23 @@ export const createNetBirdArea = (ports: Ports): Area<DesiredMesh, MeshWorld, Me
       } catch (error) {
         if (!(error instanceof StackError) || error.code !== 'MESH_UNREACHABLE') throw error;
       }
+      await sleep(pollMs, signal);
+    }
+  };
+
+  /** Until the mesh is seen just as the next look will see it; that management answers something is less. */
+  const untilSeen = async (patienceMs: number, signal: AbortSignal) => {
+    const startedAtMs = monotonicMs();
+    for (;;) {
+      const world = await observeMesh(ports, signal);
+      if (world.seen === 'all' || world.seen === 'no-token') return;
+      if (monotonicMs() - startedAtMs > patienceMs)
+        throw new StackError('DEADLINE', `after ${patienceMs / 1000} s still: ${world.text}`, {
+          hint:
+            'hint' in world
+              ? world.hint
+              : 'npm run -s logs -- --service netbird-management shows what it waits for',
+        });
       await sleep(pollMs, signal);
     }
   };
@@ -114,7 +133,7 @@ export const createNetBirdArea = (ports: Ports): Area<DesiredMesh, MeshWorld, Me
       { what: 'secret', name: 'netbird-datastore-key', why: "without it NetBird's data cannot be read" },
     ],
     apply: {
-      await: async (_step, _effects, signal) => untilAnswers(signal),
+      await: async ({ deadlineMs }, _effects, signal) => untilSeen(deadlineMs - sayingMs, signal),
       async own(_step, effects, signal) {
         await untilAnswers(signal);
         const auth = { idToken: await idTokenOf(desired.adminUsername, effects, signal) };

@@ -17,6 +17,8 @@ export interface WantedAccount {
 }
 
 export interface DesiredMesh {
+  /** The domain whose certificate the mesh is reached with. */
+  readonly domain: string;
   readonly adminUsername: string;
   readonly serviceUser: string;
   readonly account: WantedAccount;
@@ -28,6 +30,7 @@ const secondsPerDay = 86_400;
 
 /** What the mesh should be. */
 export const desiredMesh = (settings: Settings): DesiredMesh => ({
+  domain: settings.domain,
   adminUsername: settings.identity.admin.username,
   serviceUser: `skylab-${settings.host}`,
   account: {

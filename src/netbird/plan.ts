@@ -10,16 +10,20 @@ export type MeshStep = Step & {
 
 type SeenMesh = Extract<MeshWorld, { seen: 'all' }>;
 
-const upFacts: readonly Fact[] = ['healthy:netbird-management', 'ingress.ready'];
+const upFacts = ({ domain }: DesiredMesh): readonly Fact[] => [
+  'healthy:netbird-management',
+  'ingress.ready',
+  `certificate:${domain}`,
+];
 const dayMs = 86_400_000;
 /** Days a service token lives, and how many must be left. */
 export const tokenDays = { life: 180, left: 60 } as const;
 
-const own = (why: string, assumed: boolean): MeshStep => ({
+const own = (desired: DesiredMesh, why: string, assumed: boolean): MeshStep => ({
   kind: 'own',
   id: 'make the administrator owner of the mesh',
   why,
-  needs: assumed ? [...upFacts, 'mesh.api', 'identity.client'] : [...upFacts, 'identity.client'],
+  needs: [...upFacts(desired), ...(assumed ? (['mesh.api'] as const) : []), 'identity.client'],
   uses: ['netbird', 'pocket-id'],
   impact: 'none',
   deadlineMs: 60_000,
@@ -119,7 +123,8 @@ const renewalOf = ({ tokenExpiresAt, tokenCount, now }: SeenMesh): string | unde
 };
 
 const planSeen = (desired: DesiredMesh, world: SeenMesh): readonly MeshStep[] => {
-  if (!world.users.some((user) => user.role === 'owner')) return [own('the mesh has no owner', false)];
+  if (!world.users.some((user) => user.role === 'owner'))
+    return [own(desired, 'the mesh has no owner', false)];
   const plan: MeshStep[] = [];
   const tokenWhy = renewalOf(world);
   if (tokenWhy !== undefined)
@@ -157,17 +162,17 @@ export const planMesh = (desired: DesiredMesh, world: MeshWorld): readonly MeshS
           kind: 'await',
           id: 'await the mesh API',
           why: world.text,
-          needs: upFacts,
+          needs: upFacts(desired),
           uses: [],
           impact: 'none',
           deadlineMs: 60_000,
           ...(world.seen === 'not-up' ? { assumed: true } : {}),
         },
-        own('nobody owns the mesh yet', true),
+        own(desired, 'nobody owns the mesh yet', true),
         ...assumedAfterOwning(desired),
       ];
     case 'no-token':
-      return [own(world.text, false), ...assumedAfterOwning(desired)];
+      return [own(desired, world.text, false), ...assumedAfterOwning(desired)];
     case 'all':
       return planSeen(desired, world);
   }

@@ -12,7 +12,8 @@ import type { Emit, Unmet } from './report/event.ts';
  * - A step runs only when all it needs is true, and only if its area was looked at after that became true.
  * - No two running steps share an id or something exclusive.
  * - A run that changed something ends with a look at everything.
- * - A run ends: each id succeeds at most twice, fails at most `tries` times, and every step has a deadline.
+ * - A run ends: each id succeeds at most twice, fails at most `tries` times, and every step has a deadline. What the second
+ *   success has not changed at once gets one more look, a moment later.
  */
 
 export interface Waiting {
@@ -44,6 +45,8 @@ interface Options {
 
 const tries = 3;
 const lookTimeoutMs = 60_000;
+/** What a server took may show a moment later: a list that lags, a proxy that remembers an old address. */
+const settleMs = 3_000;
 /** Errors worth a second try within one run: an outside system that may be back in a moment. */
 const passing = new Set([
   'DNS_API_UNREACHABLE',
@@ -162,6 +165,11 @@ export const converge = async ({ areas, effects, emit, signal }: Options): Promi
       }
     }
     await lookFrom([area.name]);
+    const isStillPlanned = seen.get(area.name)?.steps.some((one) => one.id === step.id) === true;
+    if (isStillPlanned && (succeeded.get(step.id) ?? 0) >= 2) {
+      await sleep(settleMs, signal);
+      await lookFrom([area.name]);
+    }
   };
 
   let lookedAfter = 0;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,12 @@ let now = new Date();
 const given: BoundArea = {
   name: 'ingress',
   look: async () => ({
-    facts: { 'healthy:netbird-management': true, 'ingress.ready': true, 'identity.client': true },
+    facts: {
+      'healthy:netbird-management': true,
+      'ingress.ready': true,
+      'identity.client': true,
+      [`certificate:${testSettings(folder).domain}` as const]: true as const,
+    },
     steps: [],
   }),
   run: async () => undefined,
@@ -45,10 +50,10 @@ const given: BoundArea = {
 
 const netbird = () => createNetBird(http, management.url);
 
-const run = async (killPoint?: KillPoint) => {
+const run = async (killPoint?: KillPoint, url = management.url) => {
   const effects = effectsFor(killPoint);
   const area = createNetBirdArea({
-    netbird: netbird(),
+    netbird: createNetBird(http, url),
     secrets,
     settings: testSettings(folder),
     idTokenOf: async () => issuer.sign(alice),
@@ -141,6 +146,33 @@ describe('the netbird area', () => {
 
     const second = await run();
     expect(second.outcome.ran).toEqual([]);
+  });
+
+  test('waits until the mesh is seen whole: that management answers something is not enough', async () => {
+    await run();
+    let failing = 4;
+    const gateway = createServer((question, answer) => {
+      if (question.url === '/api/users' && failing > 0) {
+        failing -= 1;
+        answer.writeHead(500).end('{}');
+        return;
+      }
+      const { host: _, ...headers } = question.headers;
+      const onward = request(`${management.url}${question.url}`, { method: question.method, headers });
+      onward.on('response', (reply) => {
+        answer.writeHead(reply.statusCode ?? 0, reply.headers);
+        reply.pipe(answer);
+      });
+      question.pipe(onward);
+    });
+    await once(gateway.listen(0, '127.0.0.1'), 'listening');
+    const { port } = gateway.address() as AddressInfo;
+
+    const { outcome } = await run(undefined, `http://127.0.0.1:${port}`);
+
+    gateway.close();
+    expect(outcome).toMatchObject({ failures: [], waiting: [] });
+    expect(outcome.ran.map(({ step }) => step.id)).toEqual(['await the mesh API']);
   });
 
   test('ends in the same world when it is killed before or after any effect and run again', async () => {

@@ -98,6 +98,26 @@ describe('converge', () => {
     ]);
   });
 
+  test('gives what a step changed a moment to show before it says that nothing has changed', async () => {
+    let runs = 0;
+    let changedAtMs = Infinity;
+    const area: BoundArea = {
+      name: 'dns',
+      look: async () => ({
+        facts: {},
+        steps: performance.now() - changedAtMs > 500 ? [] : [step('set record')],
+      }),
+      run: async () => {
+        runs += 1;
+        changedAtMs = Math.min(changedAtMs, performance.now());
+      },
+    };
+
+    const outcome = await run([area]);
+
+    expect({ runs, failures: outcome.failures }).toEqual({ runs: 2, failures: [] });
+  });
+
   test('keeps going with everything a failing step does not hold up', async () => {
     const made = new Set<Fact>();
     const failing: BoundArea = {
