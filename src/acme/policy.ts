@@ -255,7 +255,8 @@ export const plan = (wanted: AcmeDesired, world: AcmeWorld): readonly AcmeStep[]
       id: 'sweep what an ended run left',
       why: `${world.leftovers} TXT records or orders are written down, wanted none`,
       impact: 'none',
-      deadlineMs: 120_000,
+      // An order of the renewer may hold the lock for three minutes.
+      deadlineMs: 240_000,
     });
   }
   if (certificate.due && held === undefined && (authority === true || !certificate.valid)) {

@@ -74,16 +74,27 @@ const reasonOf = (facts: Facts, fact: Fact): Why => {
     : stated;
 };
 
-/** The steps of every area as one look shows them, for `plan`: nothing is changed. */
+const lookAt = async (area: BoundArea, signal: AbortSignal): Promise<Observation> => {
+  try {
+    return await within(signal, lookTimeoutMs, area.look);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isAbort(error)) throw error;
+    const seconds = lookTimeoutMs / 1000;
+    throw new StackError('DEADLINE', `looking at ${area.name} did not end within ${seconds} s`, {
+      hint: 'run it again; npm run -s doctor looks at each part by itself, and names the one that does not answer',
+      data: { area: area.name },
+      cause: error,
+    });
+  }
+};
+
+/** The steps of every area as one look shows them, for `plan`: nothing is changed. @throws {StackError} DEADLINE */
 export const lookAround = async (
   areas: readonly BoundArea[],
   signal: AbortSignal,
 ): Promise<Map<AreaName, Observation>> =>
-  new Map(
-    await Promise.all(
-      areas.map(async (area) => [area.name, await within(signal, lookTimeoutMs, area.look)] as const),
-    ),
-  );
+  new Map(await Promise.all(areas.map(async (area) => [area.name, await lookAt(area, signal)] as const)));
 
 /** All facts of a look, each from the area that states it. */
 export const factsOf = (seen: ReadonlyMap<AreaName, Observation>): Facts =>

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { BoundArea } from '../../../src/orchestrator/area.ts';
 import { converge } from '../../../src/orchestrator/converge.ts';
 import { absent, unreachable, type Fact } from '../../../src/orchestrator/facts.ts';
@@ -195,6 +195,29 @@ describe('converge', () => {
     expect(outcome.failures.map((one) => [one.error.code, one.step.id])).toEqual([
       ['DEADLINE', 'await postgres'],
     ]);
+  });
+
+  test('names the area whose look does not end', async () => {
+    vi.useFakeTimers();
+    const area: BoundArea = {
+      name: 'dns',
+      look: async (signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(signal.reason as Error);
+          });
+        }),
+      run: async () => undefined,
+    };
+    const ended = expect(run([area])).rejects.toMatchObject({
+      code: 'DEADLINE',
+      message: 'looking at dns did not end within 60 s',
+    });
+
+    await vi.advanceTimersByTimeAsync(60_000);
+    vi.useRealTimers();
+
+    await ended;
   });
 
   test('stops at an interrupt, after the running steps have ended', async () => {
