@@ -154,16 +154,27 @@ const imageSteps = (world: World): readonly GetImage[] =>
     action,
   }));
 
+const unhealthy = (world: World, services: readonly string[]): readonly Fact[] =>
+  [...new Set(services)]
+    .filter((service) => conditionOf(world, service) !== 'healthy')
+    .map((service): Fact => `healthy:${service}`);
+
+/**
+ * What has to be healthy before this service can be: to wait for it earlier would be to see it end, since it finds no
+ * database. Not all of its needs: nginx becomes healthy with the certificate it has, although the authority is away.
+ */
+const dependenciesOf = (desired: Desired, world: World, service: string): readonly string[] => [
+  ...(world.model?.[service]?.after ?? []),
+  ...(desired.needs[service]?.includes('postgres.ready') === true ? ['postgres'] : []),
+];
+
 const startSteps = (desired: Desired, world: World): readonly (Start | Await)[] => {
   const toStart = world.services.filter((service) => isToStart(world, service));
   const groups = new Map<string, { readonly services: string[]; readonly needs: readonly Fact[] }>();
   for (const service of toStart) {
-    const after = world.model?.[service]?.after ?? [];
     const needs: readonly Fact[] = [
       ...(desired.needs[service] ?? []),
-      ...after
-        .filter((other) => conditionOf(world, other) !== 'healthy')
-        .map((other): Fact => `healthy:${other}`),
+      ...unhealthy(world, world.model?.[service]?.after ?? []),
     ];
     const key = `${prepared(world, service) === true} ${[...needs].sort().join(' ')}`;
     const group = groups.get(key) ?? { services: [], needs };
@@ -203,7 +214,11 @@ const startSteps = (desired: Desired, world: World): readonly (Start | Await)[] 
       kind: 'await',
       id: `await ${service}`,
       why: `${service} ${isToStart(world, service) ? 'is about to start' : 'is not healthy yet'}`,
-      needs: ['engine.ready', `started:${service}`],
+      needs: [
+        'engine.ready',
+        `started:${service}`,
+        ...unhealthy(world, dependenciesOf(desired, world, service)),
+      ],
       deadlineMs: 180_000,
       ...(isToStart(world, service) ? { assumed: true } : {}),
       service,
