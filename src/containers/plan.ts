@@ -38,15 +38,24 @@ const obstacle = (id: string, problem: Problem): Obstacle => ({
   problem,
 });
 
+/**
+ * One for each service, since its ports are mostly held by one program. A start under way holds ports and makes the
+ * network before the Engine lists them: so this is judged only after it has ended.
+ */
+const conflictObstacles = ({ conflicts }: World): readonly Obstacle[] =>
+  [...new Set(conflicts.map((one) => one.service))].flatMap((service) => {
+    const [first, ...others] = conflicts.filter((one) => one.service === service);
+    if (first === undefined) return [];
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+    const problem = { ...first, message: `${first.message}${more}` };
+    return [{ ...obstacle(`clear the way for ${service ?? 'the network'}`, problem), uses: ['compose'] }];
+  });
+
 /** What stands in the way and what no step of ours clears: each is said once, with its own code. */
 const obstacles = (world: World): readonly Obstacle[] => [
   ...(world.engine === true ? [] : [obstacle('reach the Docker Engine', world.engine)]),
   ...world.problems.map((problem) => obstacle(`settle ${problem.code}`, problem)),
-  ...world.conflicts.map((one, index) => {
-    const earlier = world.conflicts.slice(0, index).filter((other) => other.service === one.service).length;
-    const more = earlier === 0 ? '' : ` (${earlier + 1})`;
-    return obstacle(`clear the way for ${one.service ?? 'the network'}${more}`, one);
-  }),
+  ...conflictObstacles(world),
   ...world.images.missing.map((one) =>
     obstacle(`find an image for ${one.service}`, {
       code: 'IMAGE_UNAVAILABLE',

@@ -232,6 +232,20 @@ describe('what stands in the way', () => {
     expect(stepOf(steps, 'start postgres, netbird-signal').assumed).toBeUndefined();
   });
 
+  test('many ports of one service that are taken are said as one thing', () => {
+    const taken = ['1', '2', '3'].map((port) => ({
+      code: 'PORT_TAKEN' as const,
+      service: 'nginx',
+      message: `port ${port} is held by x`,
+      hint: 'stop it',
+    }));
+    const steps = planOf(readyWorld({ conflicts: taken })).filter((step) => step.kind === 'obstacle');
+
+    expect(steps.map((step) => [step.id, step.problem.message])).toEqual([
+      ['clear the way for nginx', 'port 1 is held by x (and 2 more)'],
+    ]);
+  });
+
   test('an image that cannot be had is named', () => {
     const world = readyWorld();
     const missing = [{ service: 'nginx', ref: 'nginx:1', why: 'no answer' }];
