@@ -72,9 +72,15 @@ export const registryOf = (ref: string): string => {
   return named ? first : 'docker.io';
 };
 
-/** An image as Docker lists it: `docker.io/library/postgres` is `postgres:latest` there. */
+/**
+ * An image as Docker lists it: `docker.io/library/postgres` is `postgres:latest` there, and of a name with tag and digest
+ * the digest alone counts: `postgres:17@sha256:…` is `postgres@sha256:…`.
+ */
 export const familiarName = (ref: string): string => {
-  const short = ref.replace(/^(index\.)?docker\.io\//, '').replace(/^library\/(?=[^/]+$)/, '');
+  const short = ref
+    .replace(/^(index\.)?docker\.io\//, '')
+    .replace(/^library\/(?=[^/]+$)/, '')
+    .replace(/:[^/:@]+(?=@)/, '');
   return /[:@]/.test(short.split('/').at(-1) ?? '') ? short : `${short}:latest`;
 };
 
