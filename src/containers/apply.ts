@@ -5,7 +5,7 @@ import { secretsGivenIn } from '../settings/identity-env.ts';
 import { ensureDirectory, writeAtomic } from '../shared/files.ts';
 import { asStackError, isStackError, StackError } from '../shared/errors.ts';
 import type { Desired } from './desired.ts';
-import { diagnose } from './docker/diagnosis.ts';
+import { diagnose, wrongWith } from './docker/diagnosis.ts';
 import type { Inspection } from './docker/answers.ts';
 import { writeFiles } from './docker/service-files.ts';
 import type { World } from './facts.ts';
@@ -17,10 +17,6 @@ type StepOf<K extends ContainerStep['kind']> = Extract<ContainerStep, { kind: K 
 
 /** How often a container is looked at while it starts. */
 const lookEveryMs = 300;
-/** So many ends of a container while we wait, and it will not get better by itself. */
-const tooManyEnds = 3;
-/** A health check may fail once more after it has failed; longer than one interval and its timeout. */
-const unhealthyForMs = 15_000;
 /** What is kept of the deadline to ask for the log. */
 const marginMs = 5000;
 
@@ -82,7 +78,8 @@ const awaitHealthy = async (
     if (seen === undefined || isGood(seen)) return;
     const now = monotonicMs();
     unhealthySince = seen.health === 'unhealthy' ? (unhealthySince ?? now) : undefined;
-    const problem = wrongWith(seen, seen.restarts - restartsBefore, unhealthySince, now);
+    const unhealthyMs = unhealthySince === undefined ? 0 : now - unhealthySince;
+    const problem = wrongWith(seen, seen.restarts - restartsBefore, unhealthyMs);
     const isLate = now - startedAt > deadlineMs - marginMs;
     if (problem !== undefined || isLate) {
       const when = problem ?? `is not healthy after ${Math.round(deadlineMs / 1000)} s`;
@@ -91,19 +88,6 @@ const awaitHealthy = async (
     await sleep(lookEveryMs, signal);
     seen = await engine.inspect(id, signal);
   }
-};
-
-const wrongWith = (
-  { status }: Inspection,
-  ends: number,
-  unhealthySince: number | undefined,
-  now: number,
-): string | undefined => {
-  if (status === 'exited' || status === 'dead') return 'does not stay up';
-  if (ends >= tooManyEnds) return 'ends again and again';
-  return unhealthySince !== undefined && now - unhealthySince > unhealthyForMs
-    ? 'does not become healthy'
-    : undefined;
 };
 
 /** One function for each kind of step; each can be repeated, and killed anywhere. */

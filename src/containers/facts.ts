@@ -5,7 +5,7 @@ import type { FilesState } from './docker/service-files.ts';
 import type { Container, Network } from './docker/answers.ts';
 import type { Conflict } from './docker/conflicts.ts';
 import type { ComposeModel } from './docker/model.ts';
-import type { ImageChoice } from './images/resolve.ts';
+import { familiarName, type ImageChoice } from './images/resolve.ts';
 
 /** An error as a value: why something could not be looked at, or cannot be done. */
 export interface Problem {
@@ -59,7 +59,7 @@ export const conditionOf = (world: World, service: string): Condition => {
   const wanted = world.model?.[service];
   if (wanted !== undefined) {
     if (first.hash !== wanted.hash) return 'changed';
-    const image = world.present.get(wanted.image);
+    const image = world.present.get(familiarName(wanted.image));
     if (image !== undefined && image !== first.imageId) return 'new-image';
   }
   if (world.done.has(first.id)) return 'healthy';

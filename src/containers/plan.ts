@@ -38,15 +38,24 @@ const obstacle = (id: string, problem: Problem): Obstacle => ({
   problem,
 });
 
+/**
+ * One for each service, since its ports are mostly held by one program. A start under way holds ports and makes the
+ * network before the Engine lists them: so this is judged only after it has ended.
+ */
+const conflictObstacles = ({ conflicts }: World): readonly Obstacle[] =>
+  [...new Set(conflicts.map((one) => one.service))].flatMap((service) => {
+    const [first, ...others] = conflicts.filter((one) => one.service === service);
+    if (first === undefined) return [];
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+    const problem = { ...first, message: `${first.message}${more}` };
+    return [{ ...obstacle(`clear the way for ${service ?? 'the network'}`, problem), uses: ['compose'] }];
+  });
+
 /** What stands in the way and what no step of ours clears: each is said once, with its own code. */
 const obstacles = (world: World): readonly Obstacle[] => [
   ...(world.engine === true ? [] : [obstacle('reach the Docker Engine', world.engine)]),
   ...world.problems.map((problem) => obstacle(`settle ${problem.code}`, problem)),
-  ...world.conflicts.map((one, index) => {
-    const earlier = world.conflicts.slice(0, index).filter((other) => other.service === one.service).length;
-    const more = earlier === 0 ? '' : ` (${earlier + 1})`;
-    return obstacle(`clear the way for ${one.service ?? 'the network'}${more}`, one);
-  }),
+  ...conflictObstacles(world),
   ...world.images.missing.map((one) =>
     obstacle(`find an image for ${one.service}`, {
       code: 'IMAGE_UNAVAILABLE',
@@ -154,16 +163,27 @@ const imageSteps = (world: World): readonly GetImage[] =>
     action,
   }));
 
+const unhealthy = (world: World, services: readonly string[]): readonly Fact[] =>
+  [...new Set(services)]
+    .filter((service) => conditionOf(world, service) !== 'healthy')
+    .map((service): Fact => `healthy:${service}`);
+
+/**
+ * What has to be healthy before this service can be: to wait for it earlier would be to see it end, since it finds no
+ * database. Not all of its needs: nginx becomes healthy with the certificate it has, although the authority is away.
+ */
+const dependenciesOf = (desired: Desired, world: World, service: string): readonly string[] => [
+  ...(world.model?.[service]?.after ?? []),
+  ...(desired.needs[service]?.includes('postgres.ready') === true ? ['postgres'] : []),
+];
+
 const startSteps = (desired: Desired, world: World): readonly (Start | Await)[] => {
   const toStart = world.services.filter((service) => isToStart(world, service));
   const groups = new Map<string, { readonly services: string[]; readonly needs: readonly Fact[] }>();
   for (const service of toStart) {
-    const after = world.model?.[service]?.after ?? [];
     const needs: readonly Fact[] = [
       ...(desired.needs[service] ?? []),
-      ...after
-        .filter((other) => conditionOf(world, other) !== 'healthy')
-        .map((other): Fact => `healthy:${other}`),
+      ...unhealthy(world, world.model?.[service]?.after ?? []),
     ];
     const key = `${prepared(world, service) === true} ${[...needs].sort().join(' ')}`;
     const group = groups.get(key) ?? { services: [], needs };
@@ -203,7 +223,11 @@ const startSteps = (desired: Desired, world: World): readonly (Start | Await)[] 
       kind: 'await',
       id: `await ${service}`,
       why: `${service} ${isToStart(world, service) ? 'is about to start' : 'is not healthy yet'}`,
-      needs: ['engine.ready', `started:${service}`],
+      needs: [
+        'engine.ready',
+        `started:${service}`,
+        ...unhealthy(world, dependenciesOf(desired, world, service)),
+      ],
       deadlineMs: 180_000,
       ...(isToStart(world, service) ? { assumed: true } : {}),
       service,

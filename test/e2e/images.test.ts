@@ -6,7 +6,7 @@ import Docker from 'dockerode';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { askRegistry } from '../../src/containers/images/engine.ts';
 import { provideImage } from '../../src/containers/images/provide.ts';
-import { askRegistries } from '../../src/containers/images/registries.ts';
+import { createRegistries } from '../../src/containers/images/registries.ts';
 import type { ImageAction } from '../../src/containers/images/resolve.ts';
 import { effectsFor } from '../support/steps.ts';
 import { buildImages, containersOf, mustDocker } from './images-here.ts';
@@ -197,16 +197,17 @@ describe('a registry that does not answer', () => {
     const events: string[] = [];
     const asking = async (to: readonly string[]) => {
       const startMs = performance.now();
+      const askRegistries = createRegistries({
+        cache: join(place, 'cache'),
+        ask: async (ref, limited) => {
+          events.push('asked');
+          return ask(ref, limited).finally(() => events.push('ended'));
+        },
+      });
       const answers = await askRegistries(
         to.flatMap((host) => [`${host}/a:1`, `${host}/b:1`]),
-        {
-          cache: join(place, 'cache'),
-          signal,
-          ask: async (ref, limited) => {
-            events.push('asked');
-            return ask(ref, limited).finally(() => events.push('ended'));
-          },
-        },
+        new Set(),
+        signal,
       );
       return { answers, tookMs: performance.now() - startMs };
     };

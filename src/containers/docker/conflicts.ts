@@ -19,6 +19,9 @@ export interface Conflict {
   readonly hint: string;
 }
 
+/** Who listens for a container: a newer Engine takes the port itself, and gives it to its proxy a moment later. */
+const engineListeners = new Set(['docker-proxy', 'dockerd']);
+
 const anyAddress = new Set(['0.0.0.0', '::', '']);
 
 /** True where one of both cannot listen while the other does. */
@@ -67,7 +70,7 @@ export const wayPast = (service: string, by: string): string => {
 /**
  * Ports of services about to start that a container of others or another program holds. It only looks: to try a port
  * would take it, for a moment, from a container that is just starting. So what cannot be told apart from the Engine's
- * own proxy is no conflict here; Compose says it then.
+ * own listener is no conflict here; Compose says it then.
  */
 export const portConflicts = async (
   project: string,
@@ -85,7 +88,7 @@ export const portConflicts = async (
       const isOwn = container?.project === project && container.service === service;
       const listener = listeners.find((one) => overlaps(port, one));
       const isNamed =
-        listener !== undefined && listener.program !== '' && listener.program !== 'docker-proxy';
+        listener !== undefined && listener.program !== '' && !engineListeners.has(listener.program);
       const by =
         container === undefined ? isNamed && listener.holder : `the container ${container.container}`;
       if (isOwn || by === false) return [];

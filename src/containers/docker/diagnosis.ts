@@ -37,6 +37,25 @@ const causes: readonly Cause[] = [
   },
 ];
 
+/** So many ends of a container while we wait, and it will not get better by itself. */
+const tooManyEnds = 3;
+/**
+ * Longer than two rounds of a health check, each its interval and its timeout (compose.yaml: 10 s and 10 s): the round in
+ * which the service got well may still be told as failed, and then the next one has to end.
+ */
+const unhealthyForMs = 45_000;
+
+/** Why it is no use to wait any longer; undefined while it is. `ends`: how often it has ended since we wait. Pure. */
+export const wrongWith = (
+  { status }: Pick<Inspection, 'status'>,
+  ends: number,
+  unhealthyMs: number,
+): string | undefined => {
+  if (status === 'exited' || status === 'dead') return 'does not stay up';
+  if (ends >= tooManyEnds) return 'ends again and again';
+  return unhealthyMs > unhealthyForMs ? 'does not become healthy' : undefined;
+};
+
 const shown = 12;
 
 const seenOf = ({ status, exitCode, outOfMemory, health, checks, error }: Inspection): string => {

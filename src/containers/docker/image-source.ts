@@ -3,10 +3,11 @@ import type { Engine } from '../engine.ts';
 import { catalogue } from '../images/catalogue.ts';
 import { provideImage } from '../images/provide.ts';
 import { readRecipes } from '../images/recipes.ts';
-import { askRegistries } from '../images/registries.ts';
+import { createRegistries } from '../images/registries.ts';
 import {
   chooseImages,
   refsToAskFor,
+  registriesNeeded,
   registryOf,
   type ImageAction,
   type ImageChoice,
@@ -62,6 +63,7 @@ export const createImageSource = ({ engine, endpoint, installation, cache }: Opt
     recipesOf.set(key, found);
     return found;
   };
+  const askRegistries = createRegistries({ ask: engine.askRegistry, cache });
   return {
     known: Object.keys(catalogue),
     async choose(services, present, wishes, signal) {
@@ -69,11 +71,8 @@ export const createImageSource = ({ engine, endpoint, installation, cache }: Opt
       const here = chosenHere(services, world, wishes);
       const ready = new Set(here.images.filter((one) => one.present).map((one) => one.service));
       const others = services.filter((service) => !ready.has(service));
-      const registries = await askRegistries(refsToAskFor(others, world, wishes), {
-        ask: engine.askRegistry,
-        cache,
-        signal,
-      });
+      const needed = registriesNeeded(others, present, wishes);
+      const registries = await askRegistries(refsToAskFor(others, world, wishes), needed, signal);
       const rest = chooseImages(others, { ...world, registries }, wishes);
       return { ...rest, images: [...here.images.filter((one) => ready.has(one.service)), ...rest.images] };
     },

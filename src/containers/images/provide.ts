@@ -27,12 +27,18 @@ const lastLines = (text: string): string => {
   return (errors.length > 0 ? errors : lines).slice(-4).join(' | ');
 };
 
-const must = (outcome: Outcome, what: string, hint: string): void => {
+/** What a line or a registry says that may be better in a moment, and what it says of the image itself. */
+const passing = /time-?out|timed out|deadline exceeded|connection reset|\bEOF\b|temporary failure/i;
+const refused = /not found|denied|unauthorized|manifest unknown/i;
+const pullAgainAfterMs = 2000;
+
+const must = (outcome: Outcome, what: string, hint: string, retryAfterMs?: number): void => {
   if (outcome.exitCode === 0) return;
   const seen = outcome.errno ?? `exit ${outcome.exitCode ?? 'by a signal'}`;
   throw new StackError('IMAGE_UNAVAILABLE', `${what} failed (${seen}): ${lastLines(outcome.stderr)}`, {
     hint,
     data: { what, exitCode: outcome.exitCode, errno: outcome.errno },
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 };
 
@@ -84,7 +90,7 @@ const contextOf = (action: Extract<ImageAction, { kind: 'build' }>, place: Place
 
 /**
  * Brings one image to this machine; safe to repeat.
- * @throws {StackError} IMAGE_UNAVAILABLE with the last lines of what failed
+ * @throws {StackError} IMAGE_UNAVAILABLE with the last lines of what failed; to be tried again where a pull broke off
  * @throws the signal's reason when aborted
  */
 export const provideImage = async (
@@ -99,10 +105,12 @@ export const provideImage = async (
       await effects.perform('engine', `pull ${action.ref}`, async () => {
         const options = { timeoutMs: imageDeadlineMs.pull, signal, ...env };
         const outcome = await run('docker', ['pull', '--quiet', action.ref], options);
+        const isPassing = passing.test(outcome.stderr) && !refused.test(outcome.stderr);
         must(
           outcome,
           `docker pull ${action.ref}`,
           'check the network and the name of the image, then run it again',
+          isPassing ? pullAgainAfterMs : undefined,
         );
       });
       return;

@@ -5,7 +5,16 @@ import { isAbort } from '../../shared/errors.ts';
 import { ensureDirectory, readText, writeAtomic } from '../../shared/files.ts';
 import { registryOf, type ImageWorld } from './resolve.ts';
 
-const limitMs = 1500;
+/*
+ * INVARIANTS
+ * - A registry that has answered is not asked again by this process: pulls fill a slow line, and a question that is late
+ *   because of them says nothing about the registry.
+ * - One that stayed silent for 1.5 s is not asked again for five minutes, by any process; one that refuses at once is.
+ * - One that is needed has 15 s to answer, and counts as silent only where this process has waited so long.
+ */
+
+/** How long one question may take: where something else can take the image's place, and where nothing can. */
+const limitMs = { replaceable: 1500, needed: 15_000 } as const;
 const silentForMs = 5 * 60_000;
 
 /** By registry host: since when it is known to be silent. */
@@ -26,44 +35,62 @@ interface Options {
   readonly ask: (ref: string, signal: AbortSignal) => Promise<true | string>;
   /** Folder for what is remembered; made if it is not there. */
   readonly cache: string;
-  readonly signal: AbortSignal;
 }
 
 /**
- * Asks each registry that the images lead to, all at once and one question each, for at most 1.5 s. A registry that
- * stayed silent all that time is not asked again for five minutes; one that refuses at once is.
+ * Asks each registry that the images lead to, all at once and one question each. `needed`: hosts of images that nothing
+ * else can take the place of.
  */
-export const askRegistries = async (
+type AskRegistries = (
   refs: readonly string[],
-  { ask, cache, signal }: Options,
-): Promise<ImageWorld['registries']> => {
-  if (refs.length === 0) return new Map();
-  const file = join(cache, 'silent-registries.json');
-  const remembered = await read(file);
-  const silent: Record<string, { sinceMs: number }> = {};
-  const oneOfEach = new Map(refs.map((ref) => [registryOf(ref), ref]));
+  needed: ReadonlySet<string>,
+  signal: AbortSignal,
+) => Promise<ImageWorld['registries']>;
 
-  const answers = await Promise.all(
-    [...oneOfEach].map(async ([host, ref]): Promise<[string, true | string]> => {
-      const known = remembered[host];
+/** Registries as one process sees them. */
+export const createRegistries = ({ ask, cache }: Options): AskRegistries => {
+  const file = join(cache, 'silent-registries.json');
+  const answering = new Set<string>();
+  const waitedFor: Record<string, { sinceMs: number }> = {};
+
+  return async (refs, needed, signal) => {
+    const hosts = new Map(refs.map((ref) => [registryOf(ref), ref]));
+    if ([...hosts.keys()].every((host) => answering.has(host)))
+      return new Map([...hosts.keys()].map((host) => [host, true]));
+    const remembered = await read(file);
+    const silent: Record<string, { sinceMs: number }> = Object.fromEntries(
+      Object.entries(remembered).filter(([host]) => !hosts.has(host)),
+    );
+
+    const answerOf = async (host: string, ref: string): Promise<true | string> => {
+      if (answering.has(host)) return true;
+      const known = needed.has(host) ? waitedFor[host] : remembered[host];
       if (known !== undefined && nowMs() - known.sinceMs < silentForMs) {
         silent[host] = known;
-        return [host, `no answer from ${host} a few minutes ago`];
+        return `no answer from ${host} a few minutes ago`;
       }
+      const patienceMs = needed.has(host) ? limitMs.needed : limitMs.replaceable;
       try {
-        return [host, await within(signal, limitMs, async (limited) => ask(ref, limited))];
+        const answer = await within(signal, patienceMs, async (limited) => ask(ref, limited));
+        if (answer === true) answering.add(host);
+        return answer;
       } catch (error) {
         signal.throwIfAborted();
         if (!isAbort(error)) throw error;
-        silent[host] = { sinceMs: nowMs() };
-        return [host, `no answer from ${host} within ${limitMs / 1000} s`];
+        const since = { sinceMs: nowMs() };
+        silent[host] = since;
+        if (needed.has(host)) waitedFor[host] = since;
+        return `no answer from ${host} within ${patienceMs / 1000} s`;
       }
-    }),
-  );
+    };
+    const answers = await Promise.all(
+      [...hosts].map(async ([host, ref]) => [host, await answerOf(host, ref)] as const),
+    );
 
-  if (JSON.stringify(silent) !== JSON.stringify(remembered)) {
-    await ensureDirectory(cache, 0o700);
-    await writeAtomic(file, JSON.stringify(silent), 0o600);
-  }
-  return new Map(answers);
+    if (JSON.stringify(silent) !== JSON.stringify(remembered)) {
+      await ensureDirectory(cache, 0o700);
+      await writeAtomic(file, JSON.stringify(silent), 0o600);
+    }
+    return new Map(answers);
+  };
 };

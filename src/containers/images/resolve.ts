@@ -72,9 +72,15 @@ export const registryOf = (ref: string): string => {
   return named ? first : 'docker.io';
 };
 
-/** An image as Docker lists it: `docker.io/library/postgres` is `postgres:latest` there. */
+/**
+ * An image as Docker lists it: `docker.io/library/postgres` is `postgres:latest` there, and of a name with tag and digest
+ * the digest alone counts: `postgres:17@sha256:…` is `postgres@sha256:…`.
+ */
 export const familiarName = (ref: string): string => {
-  const short = ref.replace(/^(index\.)?docker\.io\//, '').replace(/^library\/(?=[^/]+$)/, '');
+  const short = ref
+    .replace(/^(index\.)?docker\.io\//, '')
+    .replace(/^library\/(?=[^/]+$)/, '')
+    .replace(/:[^/:@]+(?=@)/, '');
   return /[:@]/.test(short.split('/').at(-1) ?? '') ? short : `${short}:latest`;
 };
 
@@ -85,6 +91,15 @@ const entryOf = (service: string, wishes: ImageWishes): CatalogueEntry | undefin
   const known = catalogueEntry(service);
   if (wished === undefined || wished === known?.upstream) return known;
   return { upstream: wished, fallback: undefined };
+};
+
+/** What may take the image's place: a stand-in only where the operator allows it. */
+const replacementOf = (
+  entry: CatalogueEntry | undefined,
+  wishes: ImageWishes,
+): CatalogueEntry['fallback'] => {
+  const fallback = entry?.fallback;
+  return fallback?.kind === 'built' || wishes.standIns ? fallback : undefined;
 };
 
 const baseOf = (recipes: ImageWorld['recipes']): string =>
@@ -115,6 +130,21 @@ export const refsToAskFor = (
   const ours = baseOf(recipes);
   return [...new Set(wanted)].filter((ref) => ref !== ours && !present.has(ref));
 };
+
+/** Hosts of the registries without which one of these services has no image at all. */
+export const registriesNeeded = (
+  services: readonly string[],
+  present: ImageWorld['present'],
+  wishes: ImageWishes,
+): ReadonlySet<string> =>
+  new Set(
+    services.flatMap((service) => {
+      const entry = entryOf(service, wishes);
+      const upstream = entry?.upstream;
+      const isReplaceable = replacementOf(entry, wishes) !== undefined;
+      return upstream === undefined || present.has(upstream) || isReplaceable ? [] : [registryOf(upstream)];
+    }),
+  );
 
 /**
  * Chooses the image of each service: on this machine > pulled > built here > stand-in, and what has to be done for it.
@@ -150,13 +180,13 @@ export const chooseImages = (
   for (const service of services) {
     const entry = entryOf(service, wishes);
     const upstream = entry?.upstream;
-    const fallback = entry?.fallback;
+    const fallback = replacementOf(entry, wishes);
     if (upstream !== undefined && present.has(upstream)) {
       images.push({ service, ref: upstream, source: 'local', kind: 'upstream', present: true });
     } else if (upstream !== undefined && silence(upstream) === undefined) {
       actions.set(upstream, { kind: 'pull', ref: upstream, needs: [] });
       images.push({ service, ref: upstream, source: 'pulled', kind: 'upstream', present: false });
-    } else if (fallback !== undefined && (fallback.kind === 'built' || wishes.standIns)) {
+    } else if (fallback !== undefined) {
       images.push(viaRecipe(service, fallback.kind, fallback.recipe));
     } else {
       const why = upstream === undefined ? 'no image is known for it' : (silence(upstream) ?? '');

@@ -44,6 +44,8 @@ describe('the image of a service', () => {
     ['ghcr.io/library/thing:1', 'ghcr.io/library/thing:1'],
     ['localhost:5000/thing', 'localhost:5000/thing:latest'],
     ['docker.io/a/b@sha256:00', 'a/b@sha256:00'],
+    ['docker.io/library/postgres:17.11-trixie@sha256:00', 'postgres@sha256:00'],
+    ['localhost:5000/thing:1@sha256:00', 'localhost:5000/thing@sha256:00'],
   ])('named %s is the one that Docker lists as %s', (named, listed) => {
     const wishes = { overrides: { postgres: named }, standIns: false };
     const choice = chooseImages(['postgres'], world({ present: new Set([listed]) }), wishes);

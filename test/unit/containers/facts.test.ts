@@ -37,6 +37,25 @@ describe('a service', () => {
     expect(facts['prepared:nginx']).toBe(true);
   });
 
+  test.each(['docker.io/example/nginx:1', 'example/nginx:1@sha256:00'])(
+    'whose Compose file names its image %s runs on an older one where that is so',
+    (image) => {
+      const present = new Map([
+        ['example/nginx:1', 'newer'],
+        ['example/nginx@sha256:00', 'newer'],
+      ]);
+      const model = { nginx: service('nginx', { image }) };
+      const of = (imageId: string) =>
+        containerFacts(
+          desired,
+          readyWorld({ present, model, containers: [container('nginx', { imageId })] }, ['nginx']),
+        );
+
+      expect(whyOf(of('older'), 'healthy:nginx')).toBe('absent: nginx runs on an older image');
+      expect(of('newer')['healthy:nginx']).toBe(true);
+    },
+  );
+
   test('that has just started is started and not healthy', () => {
     const facts = containerFacts(
       desired,

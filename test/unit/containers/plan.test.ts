@@ -102,6 +102,35 @@ describe('starting', () => {
     ]);
   });
 
+  test('waits for a service only once what it depends on is healthy, since it ends until then', () => {
+    const containers = [
+      container('postgres', { healthy: false }),
+      container('pocket-id', { healthy: false, state: 'restarting' }),
+      container('netbird-management', { healthy: false, state: 'restarting' }),
+      container('nginx', { healthy: false }),
+    ];
+    const services = containers.map((one) => one.service);
+    const model = {
+      ...readyWorld({}, services).model,
+      'pocket-id': service('pocket-id', { after: ['postgres'] }),
+    };
+    const planned = (store: string) =>
+      planOf(readyWorld({ containers, model }, services), desiredOf(settingsOf(`mesh: { store: ${store} }`)));
+    const needsOf = (store: string) =>
+      Object.fromEntries(planned(store).map((step) => [step.id.replace('await ', ''), step.needs.slice(1)]));
+
+    expect(needsOf('sqlite')).toEqual({
+      postgres: ['started:postgres'],
+      'pocket-id': ['started:pocket-id', 'healthy:postgres'],
+      'netbird-management': ['started:netbird-management'],
+      nginx: ['started:nginx'],
+    });
+    expect(needsOf('postgres')['netbird-management']).toEqual([
+      'started:netbird-management',
+      'healthy:postgres',
+    ]);
+  });
+
   test('lets a service whose image is here start while others are still being fetched', () => {
     const world = readyWorld();
     const images = world.images.images.map((one) => ({ ...one, present: one.service !== 'postgres' }));
@@ -201,6 +230,20 @@ describe('what stands in the way', () => {
     expect(problemOf(steps, 'clear the way for nginx')).toBe('PORT_TAKEN');
     expect(stepOf(steps, 'start nginx').needs).toContain('prepared:nginx');
     expect(stepOf(steps, 'start postgres, netbird-signal').assumed).toBeUndefined();
+  });
+
+  test('many ports of one service that are taken are said as one thing', () => {
+    const taken = ['1', '2', '3'].map((port) => ({
+      code: 'PORT_TAKEN' as const,
+      service: 'nginx',
+      message: `port ${port} is held by x`,
+      hint: 'stop it',
+    }));
+    const steps = planOf(readyWorld({ conflicts: taken })).filter((step) => step.kind === 'obstacle');
+
+    expect(steps.map((step) => [step.id, step.problem.message])).toEqual([
+      ['clear the way for nginx', 'port 1 is held by x (and 2 more)'],
+    ]);
   });
 
   test('an image that cannot be had is named', () => {
