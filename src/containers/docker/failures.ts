@@ -75,6 +75,9 @@ export const explainComposeFiles = (exitCode: number | undefined, text: string):
   });
 };
 
+/** Relay ports lie where outgoing connections get theirs, so one may be somebody's for a moment. */
+const portAgainAfterMs = 1000;
+
 /** What Compose said when it failed to change something, as an error that names the cause where it is known. */
 export const explainCompose = (doing: string, exitCode: number | undefined, text: string): StackError => {
   const lines = lastLines(text, 8);
@@ -91,7 +94,11 @@ export const explainCompose = (doing: string, exitCode: number | undefined, text
     `exit ${exitCode}`,
     'what Compose says above is the cause; compose/ and the folder of the host hold its files',
   ];
-  return new StackError(code, `docker compose could not ${doing}: ${says}:\n  ${said}`, { hint, data });
+  return new StackError(code, `docker compose could not ${doing}: ${says}:\n  ${said}`, {
+    hint,
+    data,
+    ...(code === 'PORT_TAKEN' ? { retryAfterMs: portAgainAfterMs } : {}),
+  });
 };
 
 const causes = [

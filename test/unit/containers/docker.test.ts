@@ -135,6 +135,8 @@ describe('what Compose says when it fails', () => {
 
     expect(error.code).toBe(code);
     expect(error.message).toContain(text);
+    // A relay port may be some connection's for a moment: that alone is worth a second try.
+    expect(error.retryAfterMs).toBe(code === 'PORT_TAKEN' ? 1000 : undefined);
   });
 
   test('what it says of its files is never the fault of the Engine', () => {
