@@ -191,6 +191,11 @@ export const findAddress = async (
 const nobodyThere = new Set(['ECONNREFUSED', 'ECONNRESET']);
 const passing = new Set(['DNS_API_UNREACHABLE', 'DNS_API_LIMITED', 'DNS_API_FAILED']);
 
+const seenZone = async ({ domain }: DnsDesired, provider: DnsProvider, signal: AbortSignal) => {
+  const zone = await provider.zoneOf(domain, signal);
+  return { zone, records: await provider.records(zone, {}, signal) };
+};
+
 /**
  * Looks at the zone. Reads only; throws only when aborted. `waited`: this run has waited for a provider on this host.
  */
@@ -201,10 +206,11 @@ export const observeDns = async (
   signal: AbortSignal,
 ): Promise<DnsWorld> => {
   try {
-    const finding = findAddress(desired.address, desired.api, http, signal);
-    const zone = await provider.zoneOf(desired.domain, signal);
-    const [address, records] = await Promise.all([finding, provider.records(zone, {}, signal)]);
-    return { seen: 'records', zone, address, records };
+    const [address, zoneSeen] = await Promise.all([
+      findAddress(desired.address, desired.api, http, signal),
+      seenZone(desired, provider, signal),
+    ]);
+    return { seen: 'records', address, ...zoneSeen };
   } catch (error) {
     signal.throwIfAborted();
     if (!isStackError(error)) throw error;

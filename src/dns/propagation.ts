@@ -66,6 +66,11 @@ type Seen = { readonly heard: boolean; readonly text: string } | undefined;
 const failure = (error: unknown): string =>
   isAbort(error) ? 'no answer' : (errnoOf(error) ?? (error instanceof Error ? error.message : String(error)));
 
+/** A resolver's word that there is no such record or name. */
+const isNone = (error: unknown): boolean => ['ENODATA', 'ENOTFOUND'].includes(errnoOf(error) ?? '');
+
+const longer = (pauseMs: number): number => Math.min(pauseMs * 1.5, longestPauseMs);
+
 /** Asks authoritative servers directly; a recursive one would remember "not there" for half an hour (RFC 2308). */
 export const createPropagation = (options: Options): Propagation => {
   const { lookup, queryTimeoutMs = 2000 } = options;
@@ -91,7 +96,8 @@ export const createPropagation = (options: Options): Propagation => {
         names.toSorted().map(async (name) => {
           const [v4, v6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
           const addresses = [v4, v6].flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
-          if (addresses.length === 0 && v4.status === 'rejected') throw v4.reason;
+          // Only IPv6 is left where there is no IPv4 address, not where the answer with it was lost.
+          if (v4.status === 'rejected' && !(addresses.length > 0 && isNone(v4.reason))) throw v4.reason;
           return { name, addresses, port: options.port ?? dnsPort };
         }),
       );
@@ -132,6 +138,23 @@ export const createPropagation = (options: Options): Propagation => {
       }),
     );
 
+  /** Who is to show the value. A resolver at home loses a query now and then: it is asked until the time is over. */
+  const nameServersOf = async (
+    zone: string,
+    untilMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly NameServer[]> => {
+    for (let pauseMs = firstPauseMs; ; pauseMs = longer(pauseMs)) {
+      try {
+        return await (options.authoritative.length > 0 ? configured() : delegated(zone, signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (monotonicMs() + pauseMs > untilMs) throw error;
+        await sleep(pauseMs, signal);
+      }
+    }
+  };
+
   const ask = async (endpoint: Endpoint, { name, value }: Wanted, signal: AbortSignal): Promise<Seen> => {
     try {
       const reply = await askWithin(() => queryTimeoutMs)(endpoint, { name, type: 'TXT' }, signal);
@@ -153,7 +176,7 @@ export const createPropagation = (options: Options): Propagation => {
     let isShown = false;
     const watchOne = async (address: string): Promise<Seen> => {
       let heard = false;
-      for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
+      for (let pauseMs = firstPauseMs; ; pauseMs = longer(pauseMs)) {
         const seen = await ask({ address, port }, wanted, signal);
         if (seen === undefined) {
           isShown = true;
@@ -187,8 +210,7 @@ export const createPropagation = (options: Options): Propagation => {
   return {
     async untilShown(wanted, signal) {
       const untilMs = monotonicMs() + wanted.timeoutMs;
-      const servers =
-        options.authoritative.length > 0 ? await configured() : await delegated(wanted.zone, signal);
+      const servers = await nameServersOf(wanted.zone, untilMs, signal);
       const all = await Promise.all(servers.map(async (one) => watch(one, wanted, untilMs, signal)));
       const lagging = all.flat();
       if (servers.length > 0 && lagging.length === 0) return;

@@ -50,7 +50,8 @@ const machine: MachineView = {
   nowMs,
 };
 
-const composeTimeoutMs = 10_000;
+/** Longer than its examination may take, which says that time was up; a docker that is ended here would look missing. */
+const composeTimeoutMs = 60_000;
 
 const engineView = ({ engine }: Docker): DoctorView['engine'] => ({
   async check(signal) {

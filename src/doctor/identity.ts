@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { desiredIdentity, meshClientId } from '../oidc/desired.ts';
+import { readDiscovery, shortPatience } from '../oidc/proof/metadata.ts';
 import { errnoOf } from '../shared/errors.ts';
 import { ofStack, type Examination } from './examine.ts';
 import { failed, passed, unknown, type Finding } from './finding.ts';
@@ -77,9 +78,7 @@ export const identityExaminations = (view: DoctorView): readonly Examination[] =
       const file = `${settings.paths.services}/netbird-management/current/management.json`;
       const text = await view.machine.readText(file);
       try {
-        const answer = await publicHttp.call('GET', `${issuer}/.well-known/openid-configuration`, {
-          signal,
-        });
+        const answer = await readDiscovery(publicHttp, issuer, shortPatience, signal);
         const announced = discovery.safeParse(answer.json()).data?.issuer;
         const management = managementFile.safeParse(parsed(text)).data?.HttpConfig.AuthIssuer;
         return judgeIssuer({ configured: issuer, announced, management });

@@ -64,7 +64,8 @@ export const machineExaminations = (view: DoctorView): readonly Examination[] =>
       id: 'engine',
       title: 'Docker Engine and Compose answer, and are new enough',
       needs: [],
-      timeoutMs: 20_000,
+      // The first call of Docker after a start reads its programs from the disk.
+      timeoutMs: 30_000,
       async look(signal) {
         await engine.check(signal);
         return passed('');

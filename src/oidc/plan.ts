@@ -123,12 +123,15 @@ export const clientDifferences = (
   ...(seen.secretIsKept ? [] : ['the secret we keep is not one of its own']),
 ];
 
+/** Pocket ID stays healthy while its database is being replaced, and answers nothing of use. */
+const needs = ['healthy:pocket-id', 'healthy:postgres'] as const satisfies readonly Fact[];
+
 const base = (id: string, why: string, makes: Base['makes']): Base => ({
   id,
   why,
   makes,
   kind: '',
-  needs: ['healthy:pocket-id'],
+  needs,
   uses: ['pocket-id'],
   impact: 'none',
   deadlineMs: 30_000,

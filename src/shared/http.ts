@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { within } from './clock.ts';
+import { errnoOf } from './errors.ts';
 
 /** One HTTP answer, read whole. A status of 400 and above is an answer too. */
 export interface Answer {
@@ -25,7 +26,10 @@ export interface Call {
 }
 
 export interface Http {
-  /** Makes one call; redirects are not followed. @throws Node's network errors, TimeoutError, or the signal's reason */
+  /**
+   * Makes one call; redirects are not followed. One that met a connection which the server had just closed is sent again,
+   * unless it is a POST or PATCH. @throws Node's network errors, TimeoutError, or the signal's reason
+   */
   readonly call: (method: string, url: string, call?: Call) => Promise<Answer>;
   /** The same transport in the form that SDKs take. */
   readonly fetch: typeof globalThis.fetch;
@@ -79,11 +83,22 @@ export const isOfThisMachine = (url: string): boolean => {
   return loopbackOf(hostname) !== undefined || /^(127\.|\[::1\])/.test(hostname);
 };
 
+/**
+ * With a time-out of its own an agent also obeys `Keep-Alive: timeout=` of a server, and lets an idle connection go before
+ * the server does. A connection in use is not ended by it: that is what the time limit of a call is for.
+ */
+const keepAlive = { keepAlive: true, timeout: 60_000 } as const;
+
+/** How a connection ends that the server closed while it was idle, just as we wrote to it. */
+const closedErrnos: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+/** Doing these twice is doing them once (RFC 9110 section 9.2.2); of a POST nobody knows whether it was carried out. */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
 /** An HTTP client with its own name look-up and trust, for this program's own calls. */
 export const createHttp = (options: Options = {}): Http => {
   const lookup = lookupFor(options.addressOf);
   const { ca = [] } = options;
-  const httpAgent = new HttpAgent({ keepAlive: true, lookup });
+  const httpAgent = new HttpAgent({ ...keepAlive, lookup });
   // By trusted CAs: they are parsed once, not at each connection.
   const httpsAgents = new Map<string, HttpsAgent>();
   const httpsAgentOf = (trusted: readonly string[]): HttpsAgent => {
@@ -91,7 +106,7 @@ export const createHttp = (options: Options = {}): Http => {
     const known = httpsAgents.get(key);
     if (known !== undefined) return known;
     const trust = trusted.length === 0 ? {} : { secureContext: createSecureContext({ ca: [...trusted] }) };
-    const agent = new HttpsAgent({ keepAlive: true, lookup, ...trust });
+    const agent = new HttpsAgent({ ...keepAlive, lookup, ...trust });
     httpsAgents.set(key, agent);
     return agent;
   };
@@ -115,28 +130,39 @@ export const createHttp = (options: Options = {}): Http => {
           const failed = (error: Error) => {
             reject(signal.aborted ? (signal.reason as Error) : error);
           };
-          const request = begin(target, { method, headers, agent, signal }, (response) => {
-            const chunks: Buffer[] = [];
-            let size = 0;
-            response.on('data', (chunk: Buffer) => {
-              size += chunk.length;
-              if (size > maxBytes)
-                response.destroy(new Error(`the answer of ${target.host} is larger than ${maxBytes} bytes`));
-              else chunks.push(chunk);
-            });
-            response.on('error', failed);
-            response.on('end', () => {
-              const text = Buffer.concat(chunks).toString('utf8');
-              resolve({
-                status: response.statusCode ?? 0,
-                headers: response.headers,
-                text,
-                json: () => parsed(text),
+          const send = () => {
+            let hasBegun = false;
+            const request = begin(target, { method, headers, agent, signal }, (response) => {
+              hasBegun = true;
+              const chunks: Buffer[] = [];
+              let size = 0;
+              response.on('data', (chunk: Buffer) => {
+                size += chunk.length;
+                if (size > maxBytes)
+                  response.destroy(
+                    new Error(`the answer of ${target.host} is larger than ${maxBytes} bytes`),
+                  );
+                else chunks.push(chunk);
+              });
+              response.on('error', failed);
+              response.on('end', () => {
+                const text = Buffer.concat(chunks).toString('utf8');
+                resolve({
+                  status: response.statusCode ?? 0,
+                  headers: response.headers,
+                  text,
+                  json: () => parsed(text),
+                });
               });
             });
-          });
-          request.on('error', failed);
-          request.end(body);
+            request.on('error', (error) => {
+              const wasIdle = request.reusedSocket && !hasBegun && closedErrnos.has(errnoOf(error) ?? '');
+              if (wasIdle && idempotent.has(method)) send();
+              else failed(error);
+            });
+            request.end(body);
+          };
+          send();
         }),
     );
   };

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,10 +55,35 @@ describe('the run lock', () => {
     expect(await readHolder(path)).toBeUndefined();
   });
 
+  test('is taken over from a process that has ended and that nobody has collected', async () => {
+    const path = join(folder, 'run.lock');
+    // The shell becomes a program that never asks how its child ended.
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 600'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      const [printed] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(printed.toString());
+      const fields = async () =>
+        (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
+      await expect.poll(fields, { interval: 5, timeout: 20_000 }).toMatchObject({ 0: 'Z' });
+      const first = await takeRunLock(path, 'up');
+      const holder = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+      await first.release();
+      await writeFile(path, JSON.stringify({ ...holder, pid, startTicks: (await fields())[19] }));
+
+      const lock = await takeRunLock(path, 'down');
+
+      expect(await readHolder(path)).toMatchObject({ pid: process.pid, verb: 'down' });
+      await lock.release();
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  });
+
   test('is taken over from a younger process that was given the same id', async () => {
     const path = join(folder, 'run.lock');
     const first = await takeRunLock(path, 'up');
-    const { readFile } = await import('node:fs/promises');
     const holder = JSON.parse(await readFile(path, 'utf8')) as { startTicks: string };
     await writeFile(path, JSON.stringify({ ...holder, startTicks: String(Number(holder.startTicks) - 1) }));
 

@@ -16,6 +16,9 @@ const canaryName = /^skylab-canary-[0-9a-f]{16}$/;
 const mailDomain = 'skylab-canary.invalid';
 const longestPauseMs = 15_000;
 
+/** True for the user of a proof, of whatever run. */
+export const isCanary = (username: string): boolean => canaryName.test(username);
+
 export const newCanary = (): Canary => ({
   id: randomUUID(),
   username: `${canaryPrefix}${randomBytes(8).toString('hex')}`,
@@ -61,7 +64,7 @@ export const signIn = async (
 
 const inPocketId = async ({ pocketId }: ProofPorts, signal: AbortSignal): Promise<readonly string[]> =>
   (await pocketId.users(signal))
-    .filter((user) => canaryName.test(user.username) && !user.isAdmin)
+    .filter((user) => isCanary(user.username) && !user.isAdmin)
     .map((user) => user.id);
 
 const inMesh = async ({ mesh }: ProofPorts, signal: AbortSignal): Promise<readonly string[]> => {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Http } from '../../shared/http.ts';
 import { broken, nothing, type Checks, type Result, type Rule } from './checks.ts';
+import { readDiscovery, type Patience } from './metadata.ts';
 
 type Metadata = Readonly<Record<string, unknown>>;
 /** The keys of an issuer as it publishes them (RFC 7517). */
@@ -104,10 +105,11 @@ export const checkDiscovery = async (
   { check }: Checks,
   http: Http,
   issuer: string,
+  patience: Patience,
   signal: AbortSignal,
 ): Promise<{ readonly metadata: Result<Metadata>; readonly keys: Result<KeySet> }> => {
   const found = await check(rules.answers, nothing, async () => {
-    const answer = await http.call('GET', `${issuer}/.well-known/openid-configuration`, { signal });
+    const answer = await readDiscovery(http, issuer, patience, signal);
     const parsed = z.record(z.string(), z.unknown()).safeParse(answer.json());
     return answer.status === 200 && parsed.success
       ? { seen: `${Object.keys(parsed.data).length} keys`, value: parsed.data }

@@ -10,12 +10,15 @@ import { both, broken, createChecks, nothing, type Checks, type Rule } from './c
 import { checkDiscovery } from './discovery.ts';
 import { checkMember, checkOutsider, openLogin } from './flow.ts';
 import { checkMesh } from './mesh.ts';
+import { shortPatience, type Patience } from './metadata.ts';
 import type { ProofPorts } from './ports.ts';
 import { checkRefusals, checkReuse } from './refusals.ts';
 import { checkToken } from './token.ts';
 
 /** The canary is removed whatever happens, also when the run was interrupted; for that it gets a time of its own. */
 const removalTimeoutMs = 20_000;
+/** A run may have replaced Pocket ID just before: nginx keeps its old address for up to 3 s. */
+const proofPatience: Patience = { totalMs: 10_000, pauseMs: 250 };
 
 const rules = {
   joins: {
@@ -62,16 +65,17 @@ interface Stage {
   readonly effects: Effects;
   readonly signal: AbortSignal;
   readonly checks: Checks;
+  readonly patience: Patience;
 }
 
 const prove = async (stage: Stage, canary: Canary, session: string, groupId: string): Promise<void> => {
-  const { ports, settings, effects, signal, checks } = stage;
+  const { ports, settings, effects, signal, checks, patience } = stage;
   const { http, pocketId, mesh } = ports;
   const { issuer } = settings.addresses;
   const redirectUri = desiredIdentity(settings).clients[0]?.callbacks[0] ?? '';
   const place = { http, issuer, clientId: meshClientId, redirectUri, scope: meshScope, session };
 
-  const { metadata, keys } = await checkDiscovery(checks, http, issuer, signal);
+  const { metadata, keys } = await checkDiscovery(checks, http, issuer, patience, signal);
   const login = await openLogin(checks, place, metadata, signal);
   await checkOutsider(checks, login, issuer);
   const joined = await checks.check(rules.joins, nothing, async () => {
@@ -102,6 +106,7 @@ export const verifyOidc = async (
   settings: Settings,
   effects: Effects,
   signal: AbortSignal,
+  patience = proofPatience,
 ): Promise<Report> => {
   const groupId = await beginning(async () => whereToBegin(ports, signal));
   await beginning(async () => removeCanaries(ports, effects, signal));
@@ -113,7 +118,7 @@ export const verifyOidc = async (
         await createCanary(ports, canary, effects, signal);
         return signIn(ports, canary, effects, signal);
       });
-      await prove({ ports, settings, effects, signal, checks }, canary, session, groupId);
+      await prove({ ports, settings, effects, signal, checks, patience }, canary, session, groupId);
     })(),
   ]);
   const [removal] = await Promise.allSettled([
@@ -132,8 +137,13 @@ export const verifyOidc = async (
 };
 
 /** The checks that write nothing: what the issuer says of itself, and its keys. */
-export const inspectOidc = async (http: Http, settings: Settings, signal: AbortSignal): Promise<Report> => {
+export const inspectOidc = async (
+  http: Http,
+  settings: Settings,
+  signal: AbortSignal,
+  patience = shortPatience,
+): Promise<Report> => {
   const checks = createChecks(signal);
-  await checkDiscovery(checks, http, settings.addresses.issuer, signal);
+  await checkDiscovery(checks, http, settings.addresses.issuer, patience, signal);
   return { subject: settings.addresses.issuer, checks: checks.checks() };
 };

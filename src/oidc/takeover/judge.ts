@@ -1,5 +1,6 @@
 import { StackError } from '../../shared/errors.ts';
 import { meshClientId, type Desired } from '../desired.ts';
+import { isCanary } from '../proof/canary.ts';
 import type { Contents } from './contents.ts';
 
 /** The newest migration of Pocket ID v2.14.0 (backend/resources/migrations/postgres). */
@@ -50,11 +51,12 @@ const countOf = (count: number, what: string): string => `${count} ${what}${coun
 
 /**
  * Why the Pocket ID of this stack cannot give way, or undefined: somebody uses it. `ours`: ids of what this program made.
+ * The user that a killed proof left is nobody; one that has a passkey is a person, whatever the name.
  */
 export const inUse = (now: Contents, ours: ReadonlySet<string>): StackError | undefined => {
   if (now.kind === 'empty') return undefined;
   const used = [
-    ...people(now.users.filter((one) => one.passkeys > 0 || !ours.has(one.id))),
+    ...people(now.users.filter((one) => one.passkeys > 0 || !(ours.has(one.id) || isCanary(one.username)))),
     ...now.groups.filter((one) => !ours.has(one.id)).map((one) => `group ${one.name}`),
     ...now.clients
       .filter((one) => one.id !== meshClientId && !ours.has(one.id))

@@ -284,6 +284,12 @@ describe('doctor', () => {
     });
   });
 
+  test('a Pocket ID that was replaced just now is waited for', async () => {
+    world.badGateways = 2;
+
+    expect((await examine()).find((one) => one.id === 'issuer')).toMatchObject({ status: 'passed' });
+  });
+
   test('a stop is obeyed in the middle', async () => {
     const controller = new AbortController();
     const stopped = new StackError('INTERRUPTED', 'interrupted', { hint: '' });

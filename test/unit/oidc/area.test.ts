@@ -80,7 +80,7 @@ describe('an empty Pocket ID', () => {
     const steps = unseen.plan(desired, world);
 
     expect(steps.map((step) => [step.id, step.needs.join(' ')])).toEqual([
-      ['wait until Pocket ID answers', 'healthy:pocket-id'],
+      ['wait until Pocket ID answers', 'healthy:pocket-id healthy:postgres'],
       ...[
         'create group netbird-users',
         'create group family',
@@ -88,7 +88,7 @@ describe('an empty Pocket ID', () => {
         'create user bob',
         'create client netbird',
         'create client photos',
-      ].map((id) => [id, 'healthy:pocket-id identity.api']),
+      ].map((id) => [id, 'healthy:pocket-id healthy:postgres identity.api']),
     ]);
     expect(steps.every((step) => step.assumed === true)).toBe(true);
     expect(unseen.facts(desired, world)['identity.api']).toEqual({
@@ -120,6 +120,13 @@ describe('an empty Pocket ID', () => {
       text: 'the API key for Pocket ID has not been made yet',
     });
   });
+});
+
+test('every step waits for the database, too, which the same run may replace under a healthy Pocket ID', async () => {
+  const { steps } = await lookOnce(await setStage({ identity: household }));
+
+  expect(steps.length).toBeGreaterThan(0);
+  expect(steps.filter((step) => !step.needs.includes('healthy:postgres'))).toEqual([]);
 });
 
 test('waits for a Pocket ID that does not take our key yet, and no longer than it may', async () => {

@@ -109,6 +109,8 @@ export interface World {
   proofs: Check[];
   proofError: StackError | undefined;
   daysLeft: number;
+  /** How often nginx answers 502 at the name of Pocket ID before it knows its new address. */
+  badGateways: number;
   issuer: string;
   managementIssuer: string;
   redirects: { callbacks: readonly string[]; logouts: readonly string[] } | undefined;
@@ -207,7 +209,11 @@ const viewOf = (world: World, http: Http, signal: AbortSignal): DoctorView => {
     directory: 'https://acme-v02.api.letsencrypt.org/directory',
     account: async () => undefined,
     publicHttp: {
-      call: async () => ({ status: 200, headers: {}, text: '', json: () => ({ issuer: world.issuer }) }),
+      async call() {
+        const status = world.badGateways > 0 ? 502 : 200;
+        world.badGateways -= 1;
+        return { status, headers: {}, text: '', json: () => ({ issuer: status === 200 && world.issuer }) };
+      },
     },
     served: {
       async report() {
@@ -307,6 +313,7 @@ export const startWorld = async (): Promise<World> => {
     proofs: proofs.map((id) => ({ id, title: id, status: 'passed', detail: 'well', required: true })),
     proofError: undefined,
     daysLeft: 60,
+    badGateways: 0,
     issuer: settings.addresses.issuer,
     managementIssuer: settings.addresses.issuer,
     redirects: { callbacks: mesh?.callbacks ?? [], logouts: mesh?.logoutCallbacks ?? [] },

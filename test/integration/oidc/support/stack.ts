@@ -39,7 +39,12 @@ export interface TestStack {
 const given: BoundArea = {
   name: 'containers',
   look: async () => ({
-    facts: { 'healthy:pocket-id': true, 'healthy:netbird-management': true, 'ingress.ready': true },
+    facts: {
+      'healthy:postgres': true,
+      'healthy:pocket-id': true,
+      'healthy:netbird-management': true,
+      'ingress.ready': true,
+    },
     steps: [],
   }),
   run: async () => undefined,

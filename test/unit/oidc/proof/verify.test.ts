@@ -5,6 +5,7 @@ import { inspectOidc } from '../../../../src/oidc/proof/verify.ts';
 import { StackError } from '../../../../src/shared/errors.ts';
 import { byHand, one } from '../support/household.ts';
 import { idsWith, setProofStage, usernamesOf, type ProofStage } from '../support/proof-stage.ts';
+import type { Lie } from '../support/liar.ts';
 import { never } from '../support/stage.ts';
 
 const canariesOf = (stage: ProofStage): readonly string[] => [
@@ -111,6 +112,33 @@ describe('a stack in order', () => {
     expect(exitCodeOfReport(report)).toBe(0);
     expect(report.checks.length).toBe(8);
     expect(stage.server.contents()).toEqual(before);
+  });
+});
+
+/** nginx knows only the old address of Pocket ID for its first two answers. */
+const movedJustNow = (): Lie => {
+  let left = 2;
+  return (_request, answer) => {
+    left -= 1;
+    return left < 0 ? answer : new Response('bad gateway', { status: 502 });
+  };
+};
+
+describe('a Pocket ID that was replaced just now is waited for', () => {
+  const patience = { totalMs: 60_000, pauseMs: 0 };
+
+  test('by the proof', async () => {
+    const stage = await setProofStage({ lies: [movedJustNow()], patience });
+
+    expect(idsWith(await stage.prove(), 'failed')).toEqual([]);
+  });
+
+  test('by a look that writes nothing', async () => {
+    const stage = await setProofStage({ lies: [movedJustNow()] });
+
+    const report = await inspectOidc(stage.ports.http, stage.settings, never, patience);
+
+    expect(idsWith(report, 'failed')).toEqual([]);
   });
 });
 

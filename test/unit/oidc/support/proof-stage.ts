@@ -1,5 +1,6 @@
 import type { JSONWebKeySet } from 'jose';
 import type { Report } from '../../../../src/orchestrator/report/check.ts';
+import type { Patience } from '../../../../src/oidc/proof/metadata.ts';
 import type { ProofPorts } from '../../../../src/oidc/proof/ports.ts';
 import { verifyOidc } from '../../../../src/oidc/proof/verify.ts';
 import { httpTo, type Fetch } from './http.ts';
@@ -21,6 +22,8 @@ interface Options {
   readonly change?: (ports: ProofPorts) => ProofPorts;
   readonly hasOwner?: boolean;
   readonly rateLimiting?: boolean;
+  /** How long the public name is asked again where it answers as one whose server moves. Default: not at all. */
+  readonly patience?: Patience;
 }
 
 export const setProofStage = async ({
@@ -28,6 +31,7 @@ export const setProofStage = async ({
   change = (ports) => ports,
   hasOwner = true,
   rateLimiting = false,
+  patience = { totalMs: 0, pauseMs: 1 },
 }: Options = {}): Promise<ProofStage> => {
   const stage = await settled({ rateLimiting });
   const { issuer } = stage.settings.addresses;
@@ -50,7 +54,7 @@ export const setProofStage = async ({
     ...stage,
     ports,
     mesh,
-    prove: async (signal = never) => verifyOidc(ports, settings, effects, signal),
+    prove: async (signal = never) => verifyOidc(ports, settings, effects, signal, patience),
   };
 };
 

@@ -109,7 +109,7 @@ export const settle = async (stage: Looked & Pick<Stage, 'effects'>): Promise<re
   for (;;) {
     const { facts, steps } = await lookOnce(stage);
     const step = steps.find((one) =>
-      one.needs.every((fact) => fact === 'healthy:pocket-id' || facts[fact] === true),
+      one.needs.every((fact) => fact.startsWith('healthy:') || facts[fact] === true),
     );
     if (step === undefined) return ran;
     if (ran.filter((id) => id === step.id).length >= mostRuns)

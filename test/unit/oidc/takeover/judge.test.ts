@@ -71,6 +71,21 @@ describe("this stack's own Pocket ID", () => {
     expect(inUse(now, new Set(['u1']))).toBeUndefined();
   });
 
+  const canary = { id: 'c', username: 'skylab-canary-0123456789abcdef', email: null, passkeys: 0 };
+
+  test('gives way although a proof that was killed left its user', () => {
+    expect(inUse({ ...now, users: [...now.users, canary] }, new Set(['u1']))).toBeUndefined();
+  });
+
+  test.each([
+    ['a person whose name is like that of a proof', { username: 'skylab-canary-bob' }],
+    ['a person who gave such a user a passkey', { passkeys: 1 }],
+  ])('does not give way where it holds %s', (_case, change) => {
+    const users = [...now.users, { ...canary, ...change }];
+
+    expect(inUse({ ...now, users }, new Set(['u1']))).toMatchObject({ code: 'TAKEOVER_REFUSED' });
+  });
+
   test.each([
     ['a person who was added', now, new Set<string>(), 'Alice'],
     ['a passkey', { ...now, users: [alice] }, new Set(['u1']), 'Alice (2 passkeys)'],
