@@ -44,6 +44,8 @@ interface Options {
 }
 
 const dnsPort = 53;
+/** What is wrong for longer than that is no lost query, and a person wants to hear of it. */
+const lookupPatienceMs = 15_000;
 const firstPauseMs = 250;
 const longestPauseMs = 2000;
 
@@ -138,12 +140,13 @@ export const createPropagation = (options: Options): Propagation => {
       }),
     );
 
-  /** Who is to show the value. A resolver at home loses a query now and then: it is asked until the time is over. */
+  /** Who is to show the value. A resolver at home loses a query now and then, and is asked again for some seconds. */
   const nameServersOf = async (
     zone: string,
-    untilMs: number,
+    timeoutMs: number,
     signal: AbortSignal,
   ): Promise<readonly NameServer[]> => {
+    const untilMs = monotonicMs() + Math.min(timeoutMs, lookupPatienceMs);
     for (let pauseMs = firstPauseMs; ; pauseMs = longer(pauseMs)) {
       try {
         return await (options.authoritative.length > 0 ? configured() : delegated(zone, signal));
@@ -210,7 +213,7 @@ export const createPropagation = (options: Options): Propagation => {
   return {
     async untilShown(wanted, signal) {
       const untilMs = monotonicMs() + wanted.timeoutMs;
-      const servers = await nameServersOf(wanted.zone, untilMs, signal);
+      const servers = await nameServersOf(wanted.zone, wanted.timeoutMs, signal);
       const all = await Promise.all(servers.map(async (one) => watch(one, wanted, untilMs, signal)));
       const lagging = all.flat();
       if (servers.length > 0 && lagging.length === 0) return;

@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { monotonicMs, sleep, within } from '../shared/clock.ts';
-import { asStackError, isAbort, StackError } from '../shared/errors.ts';
+import { asStackError, isAbort, type StackError } from '../shared/errors.ts';
 import type { AreaName, BoundArea, Observation, Step } from './area.ts';
 import type { Effects } from './effects.ts';
 import { absent, type Fact, type Facts, type Why } from './facts.ts';
 import type { Emit, Unmet } from './report/event.ts';
+import { lookTooLate, notConverged, tooLate } from './report/step-errors.ts';
 
 /*
  * INVARIANTS
@@ -80,12 +81,7 @@ const lookAt = async (area: BoundArea, signal: AbortSignal): Promise<Observation
   } catch (error) {
     signal.throwIfAborted();
     if (!isAbort(error)) throw error;
-    const seconds = lookTimeoutMs / 1000;
-    throw new StackError('DEADLINE', `looking at ${area.name} did not end within ${seconds} s`, {
-      hint: 'run it again; npm run -s doctor looks at each part by itself, and names the one that does not answer',
-      data: { area: area.name },
-      cause: error,
-    });
+    throw lookTooLate(area.name, lookTimeoutMs, error);
   }
 };
 
@@ -241,16 +237,3 @@ const outcomeOf = (
 /** What a step still needs, with the reason why it is not there. */
 export const unmetOf = (step: Step, facts: Facts): readonly Unmet[] =>
   step.needs.filter((fact) => !holds(facts, fact)).map((fact) => ({ fact, why: reasonOf(facts, fact) }));
-
-const tooLate = (step: Step, cause: unknown): StackError =>
-  new StackError('DEADLINE', `"${step.id}" did not finish within ${Math.round(step.deadlineMs / 1000)} s`, {
-    hint: 'run npm run up again; it goes on where it stopped',
-    data: { step: step.id, deadlineMs: step.deadlineMs },
-    cause,
-  });
-
-const notConverged = (step: Step): StackError =>
-  new StackError('NOT_CONVERGED', `"${step.id}" succeeded twice, and still: ${step.why}`, {
-    hint: 'something else changes it back, or this is a bug: look for another program that manages the same thing',
-    data: { step: step.id, why: step.why },
-  });
