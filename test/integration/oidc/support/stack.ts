@@ -44,6 +44,7 @@ const given: BoundArea = {
       'healthy:pocket-id': true,
       'healthy:netbird-management': true,
       'ingress.ready': true,
+      'certificate:lab.test': true,
     },
     steps: [],
   }),
