@@ -2,6 +2,7 @@ import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { basename, join } from 'node:path';
+import { until } from './engine.ts';
 import { runProgram, type TestHost } from './host.ts';
 
 /*
@@ -256,8 +257,20 @@ const mesh = async (host: TestHost): Promise<Lines> => {
   return parts.flat();
 };
 
+/** The renewer asks the authority for its advice by itself, soon after it has started, and `up` does not wait for that. */
+const untilAdvised = async (host: TestHost): Promise<void> => {
+  const folder = join(host.state, 'certificates', 'skylab.localhost');
+  await until(
+    "the authority's advice is written down",
+    120_000,
+    async () => readdir(folder),
+    (names) => names.includes('renewal.json'),
+  );
+};
+
 /** Looks at all of it. */
 export const lookAtWorld = async (host: TestHost): Promise<World> => {
+  await untilAdvised(host);
   const [running, objects, onDisk, inPostgres, records, people, meshed] = await Promise.all([
     containers(host),
     engineObjects(host),
